@@ -1,0 +1,11 @@
+"""Small real datasets inside the package, and the full sets on request.
+
+Each dataset is a module of its own with ``load_data()``, as in ``keras.datasets``. NumPy is all
+that is needed to use it.
+"""
+
+from coursepkg.datasets import fashion_mnist, mnist
+from coursepkg.datasets._content import DamagedDataError
+from coursepkg.datasets._download import DownloadError
+
+__all__ = ["DamagedDataError", "DownloadError", "fashion_mnist", "mnist"]

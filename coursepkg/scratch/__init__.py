@@ -1,0 +1,1 @@
+"""The course's mathematics in NumPy, one operation on one screen."""

@@ -1,0 +1,198 @@
+"""The tool that makes the bundled datasets; no test needs the network."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coursepkg.datasets import DamagedDataError, _bundled
+from coursepkg.datasets._bundled import load_bundled
+from coursepkg.datasets._download import FullSet, cache_folder, load_full
+from coursepkg.datasets._idx import IDX_FILES, idx_sha256
+from tools import build_datasets
+from tools.build_datasets import (
+    DATASETS,
+    LabelledImages,
+    Package,
+    balanced_part,
+    balanced_rows,
+    main,
+    write_bundled,
+)
+
+LABELS = np.repeat(np.arange(10), np.arange(50, 60)).astype(np.uint8)
+FULL = {
+    "x_train": np.arange(LABELS.size, dtype=np.uint8).repeat(4).reshape(-1, 2, 2),
+    "y_train": LABELS,
+    "x_test": np.arange(200, dtype=np.uint8).repeat(4).reshape(-1, 2, 2),
+    "y_test": np.tile(np.arange(10, dtype=np.uint8), 20),
+}
+
+
+def test_as_many_rows_of_each_class_and_none_twice():
+    rows = balanced_rows(LABELS, 30)
+    assert np.bincount(LABELS[rows]).tolist() == [30] * 10
+    assert len(set(rows.tolist())) == 300
+
+
+def test_the_draw_is_always_the_same():
+    np.testing.assert_array_equal(balanced_rows(LABELS, 30), balanced_rows(LABELS.copy(), 30))
+    assert balanced_rows(LABELS, 30)[:6].tolist() == [159, 123, 336, 175, 149, 419]
+
+
+def test_the_rows_are_drawn_and_put_in_order_at_random():
+    rows = balanced_rows(LABELS, 30)
+    assert len(set(LABELS[rows[:30]])) > 5
+    drawn_from_class_0 = np.sort(rows[LABELS[rows] == 0])
+    assert drawn_from_class_0.tolist() != list(range(30))
+
+
+@pytest.mark.parametrize("per_class", [-1, 0, 51])
+def test_a_number_that_cannot_be_drawn_is_refused(per_class):
+    with pytest.raises(ValueError, match=f"per_class: expected 1 to 50, got {per_class}"):
+        balanced_rows(LABELS, per_class)
+
+
+def test_each_part_comes_from_its_own_set():
+    part = balanced_part(FULL, 12, 7)
+    assert len(part["x_train"]) == len(part["y_train"]) == 120
+    assert len(part["x_test"]) == len(part["y_test"]) == 70
+    for kind in ("train", "test"):
+        rows = part[f"{kind}_rows"]
+        np.testing.assert_array_equal(part[f"x_{kind}"], FULL[f"x_{kind}"][rows])
+        np.testing.assert_array_equal(part[f"y_{kind}"], FULL[f"y_{kind}"][rows])
+
+
+def test_writing_again_gives_the_same_bytes_and_keeps_the_other_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(_bundled, "DATA", tmp_path)
+    part = balanced_part(FULL, 12, 7)
+    (tmp_path / "CHECKSUMS").write_text("12ab  more_fruit.npz\n34cd  z.npz\n")
+    path = write_bundled("fruit", part, tmp_path)
+    before = path.read_bytes()
+    write_bundled("fruit", part, tmp_path)
+    assert path.read_bytes() == before
+    assert (tmp_path / "CHECKSUMS").read_text() == (
+        f"{hashlib.sha256(before).hexdigest()}  fruit.npz\n12ab  more_fruit.npz\n34cd  z.npz\n"
+    )
+    np.testing.assert_array_equal(load_bundled("fruit")["x_test"], part["x_test"])
+
+
+# Packages, fetched with "cp" instead of a registry's client
+
+
+def idx(array: np.ndarray) -> bytes:
+    lengths = b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + lengths + array.tobytes()
+
+
+@pytest.fixture
+def files(tmp_path) -> Path:
+    """Give a folder with the four files of `FULL`."""
+    folder = tmp_path / "content" / "data"
+    folder.mkdir(parents=True)
+    for name, file in IDX_FILES.items():
+        (folder / file).write_bytes(idx(FULL[name]))
+    return folder
+
+
+def tgz_package(files: Path) -> Package:
+    archive = files.parents[1] / "fruit.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(files, "data")
+    return Package(("cp", str(archive), "."), hashlib.sha256(archive.read_bytes()).hexdigest())
+
+
+def deb_package(files: Path) -> Package:
+    if not shutil.which("dpkg-deb"):
+        pytest.skip("dpkg-deb is not on this machine")
+    control = files.parent / "DEBIAN" / "control"
+    control.parent.mkdir()
+    control.write_text(
+        "Package: fruit\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: fruit\n"
+    )
+    archive = files.parents[1] / "fruit.deb"
+    subprocess.run(["dpkg-deb", "--build", files.parent, archive], check=True, capture_output=True)
+    return Package(("cp", str(archive), "."), hashlib.sha256(archive.read_bytes()).hexdigest())
+
+
+def test_files_are_read_from_both_kinds_of_package(files):
+    labels = IDX_FILES["y_train"]
+    assert tgz_package(files).read((f"data/{labels}",)) == [idx(LABELS)]
+    assert deb_package(files).read((f"./data/{labels}",)) == [idx(LABELS)]
+
+
+def test_another_archive_than_the_expected_is_refused(files):
+    package = Package(tgz_package(files).fetch, "0" * 64)
+    with pytest.raises(ValueError, match=r"fruit.tgz: expected sha256 0{64}, got"):
+        package.read(("data/anything",))
+
+
+@pytest.fixture
+def fruit(files, monkeypatch) -> LabelledImages:
+    """Make a dataset "fruit" from a package on this machine known to the tool."""
+    full_set = FullSet("fruit", {n: idx_sha256(a) for n, a in FULL.items()}, (), "fruit.npz")
+    members = tuple(f"data/{file}" for file in IDX_FILES.values())
+    dataset = LabelledImages(tgz_package(files), members, full_set, 12, 7)
+    monkeypatch.setitem(DATASETS, "fruit", dataset)
+    return dataset
+
+
+def test_a_package_with_other_content_is_refused(fruit, files):
+    (files / IDX_FILES["y_test"]).write_bytes(idx(FULL["y_test"][::-1]))
+    other = LabelledImages(tgz_package(files), fruit.members, fruit.full_set, 12, 7)
+    with pytest.raises(DamagedDataError, match="y_test is not the original"):
+        other.bundled()
+
+
+def test_the_command_bundles_a_dataset(fruit, tmp_path, monkeypatch):
+    monkeypatch.setattr(build_datasets, "DATA", tmp_path)
+    monkeypatch.setattr(_bundled, "DATA", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["build_datasets.py", "fruit"])
+    main()
+    assert load_bundled("fruit")["y_train"].size == 120
+
+
+def test_the_command_puts_a_full_set_where_it_is_looked_for(fruit, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        sys, "argv", ["build_datasets.py", "--full", "fruit", "--to", str(tmp_path)]
+    )
+    main()
+    monkeypatch.setenv("COURSEPKG_DATA", str(tmp_path))
+    np.testing.assert_array_equal(load_full(fruit.full_set)["x_train"], FULL["x_train"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["emnist"], ["--full", "emnist"]])
+def test_the_command_refuses_what_it_does_not_know(arguments, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["build_datasets.py", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    message = capsys.readouterr().err
+    assert "emnist" in message if arguments else "nothing to do" in message
+
+
+# What the repository holds
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_licence_names_the_package_it_is_made_from(name):
+    licence = (build_datasets.DATA / f"{name}.LICENSE.txt").read_text(encoding="utf-8")
+    assert DATASETS[name].package.sha256 in licence
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_bundled_file_is_what_the_tool_makes(name):
+    if not (cache_folder() / name / f"{name}.npz").is_file():
+        pytest.skip(f"the full {name} is not in the cache folder")
+    dataset = DATASETS[name]
+    full = load_full(replace(dataset.full_set, mirrors=()))
+    expected = balanced_part(full, dataset.train_per_class, dataset.test_per_class)
+    actual = load_bundled(name)
+    assert actual.keys() == expected.keys()
+    for key, array in expected.items():
+        np.testing.assert_array_equal(actual[key], array)
