@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import inspect
 import os
@@ -97,6 +98,8 @@ def progress() -> int:
 def show(*objects: FunctionType | type) -> Markdown:
     """Display the source code of functions or classes, highlighted.
 
+    Of each docstring only the first line is shown: the page around it explains the rest.
+
     Parameters
     ----------
     *objects : function or class
@@ -109,5 +112,14 @@ def show(*objects: FunctionType | type) -> Markdown:
     """
     from IPython.display import Markdown
 
-    source = "\n\n".join(textwrap.dedent(inspect.getsource(one)).rstrip() for one in objects)
+    source = "\n\n\n".join(_with_short_docstring(one) for one in objects)
     return Markdown(f"```python\n{source}\n```")
+
+
+def _with_short_docstring(one: FunctionType | type) -> str:
+    lines = textwrap.dedent(inspect.getsource(one)).rstrip().splitlines()
+    first = ast.parse("\n".join(lines)).body[0].body[0]
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    if is_docstring and first.end_lineno > first.lineno:
+        lines[first.lineno - 1 : first.end_lineno] = [lines[first.lineno - 1] + '"""']
+    return "\n".join(lines)

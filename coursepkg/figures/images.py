@@ -79,22 +79,26 @@ def confusion_heatmap(counts: np.ndarray, names: Sequence[str]) -> Figure:
     return figure
 
 
-def reliability_diagram(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+def reliability_diagram(
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], smallest: int = 10
+) -> Figure:
     """Draw accuracy against confidence, one line for each classifier.
 
     Parameters
     ----------
     curves : mapping
-        From a classifier's name to its mean confidence and its accuracy in each bin,
-        both of shape (bins,).
+        From a classifier's name to mean confidence, accuracy and number of images in each bin,
+        all of shape (bins,).
+    smallest : int
+        Bins with fewer images than this are left out: their accuracy is chance.
     """
-    figure, axis = plt.subplots(figsize=(4.6, 4.2))
+    figure, axis = plt.subplots(figsize=(5.4, 4.4))
     axis.plot([0, 1], [0, 1], color=COLOURS["grey"], linestyle=":", marker="", label="calibrated")
-    for name, (confidence, accuracy) in curves.items():
-        filled = ~np.isnan(confidence)
+    for name, (confidence, accuracy, counts) in curves.items():
+        filled = counts >= smallest
         axis.plot(confidence[filled], accuracy[filled], label=name)
     axis.set(xlabel="confidence (mean in the bin)", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
-    axis.legend()
+    axis.legend(loc="lower right")
     return figure
 
 

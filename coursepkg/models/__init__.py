@@ -1,0 +1,1 @@
+"""The architectures of the course as Keras 3 models; nothing here names a backend."""
