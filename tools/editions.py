@@ -35,8 +35,9 @@ class Segment:
 
 
 def segments(page: Source) -> list[Segment]:
-    """Split a page at its solutions; the texts of the segments join to the page's text without
-    the marker lines.
+    """Split a page at its solutions.
+
+    The texts of the segments join to the page's text without the marker lines.
 
     Raises
     ------

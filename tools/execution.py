@@ -45,8 +45,12 @@ def _device() -> str:
     return os.environ.get("DEVICE", "cpu")
 
 
+def _workers() -> int:
+    return 1 if _device() == "gpu" else os.cpu_count() or 1
+
+
 def package_digest(root: Path = ROOT) -> str:
-    """Digest of every file of ``coursepkg`` (source and data), names included."""
+    """Digest every file of ``coursepkg`` (source and data), names included."""
     package = root / "coursepkg"
     files = sorted(p for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     return _digest(
@@ -55,7 +59,7 @@ def package_digest(root: Path = ROOT) -> str:
 
 
 def execution_key(page: Source, root: Path = ROOT) -> str:
-    """Digest of all that a page's outputs depend on.
+    """Digest all that a page's outputs depend on.
 
     That is: its code cells and their tags, the source and data of ``coursepkg``, the lock file,
     the Keras backend, the device, and the Python version. Prose is not part of it.
@@ -79,7 +83,7 @@ class Cache:
     folder: Path = BUILD / "executed"
 
     def path(self, page: Source, key: str) -> Path:
-        """Where the executed notebook of a page lies, or will lie."""
+        """Return where the executed notebook of a page lies, or will lie."""
         return self.folder / page.name / f"{key}.ipynb"
 
     def store(self, page: Source, key: str, notebook: nbformat.NotebookNode) -> None:
@@ -163,7 +167,7 @@ def execute(
     reports : Path
         Where the report of a failed notebook goes.
     workers : int, optional
-        How many notebooks run at once; by default one for each core.
+        How many notebooks run at once; by default one for each core, and one on a GPU.
     root : Path
         The folder with ``coursepkg`` and the lock file.
 
@@ -181,7 +185,7 @@ def execute(
     keys = {page: execution_key(page, root) for page in pages if page.is_notebook}
     waiting = [page for page, key in keys.items() if not cache.path(page, key).exists()]
     if waiting:
-        _execute_all(waiting, keys, cache, reports, workers or os.cpu_count() or 1)
+        _execute_all(waiting, keys, cache, reports, workers or _workers())
     return {page.name: cache.load(page, key) for page, key in keys.items()}
 
 

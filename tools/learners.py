@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -29,16 +29,16 @@ def _lowering_book(opened: Iterable[Source]) -> lowering.Book:
 
 
 def learners_notebooks(
-    pages: Iterable[Source], executed: Mapping[str, nbformat.NotebookNode], edition: Edition
+    pages: Sequence[Source], executed: Mapping[str, nbformat.NotebookNode] | None, edition: Edition
 ) -> dict[str, nbformat.NotebookNode]:
     """Make the notebook of every page that has code.
 
     Parameters
     ----------
-    pages : iterable of Source
+    pages : sequence of Source
         All pages of the book, with every solution.
-    executed : mapping
-        From page name to the executed notebook of the full page.
+    executed : mapping or None
+        From page name to the executed notebook of the full page; None for no outputs.
     edition : {"public", "instructor"}
         Which solutions the notebooks hold.
 
@@ -54,7 +54,10 @@ def learners_notebooks(
     for page in pages:
         if page.is_notebook:
             full = chapters.with_opening(page, titles)
-            notebook = notebooks.with_outputs(full, executed[page.name], edition)
+            if executed is None:
+                notebook = notebooks.edition_notebook(full, edition)
+            else:
+                notebook = notebooks.with_outputs(full, executed[page.name], edition)
             lowered = [
                 lowering.lower(cell.source, page.name, book)
                 for cell in notebook.cells
@@ -70,3 +73,24 @@ def write(made: Mapping[str, nbformat.NotebookNode], folder: Path) -> None:
     for name, notebook in made.items():
         staging.write(f"{name}.ipynb", nbformat.writes(notebook).encode())
     staging.drop_the_rest("*.ipynb")
+
+
+def out_of_step(pages: Sequence[Source], folder: Path) -> list[str]:
+    """Name the notebooks in a folder that do not hold what the public edition of ``book/`` says.
+
+    Outputs are not compared: running the notebooks does that.
+    """
+    expected = learners_notebooks(pages, None, "public")
+    found = {
+        path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.ipynb")
+    }
+    wrong = set(expected) ^ found
+    for name in set(expected) & found:
+        stored = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+        if [_content(c) for c in stored.cells] != [_content(c) for c in expected[name].cells]:
+            wrong.add(name)
+    return sorted(wrong)
+
+
+def _content(cell: nbformat.NotebookNode) -> tuple:
+    return cell.cell_type, cell.id, cell.source, dict(cell.metadata)

@@ -505,12 +505,18 @@ def _edit(token: Token, lines: list[str], line: int, scope: Scope) -> _Edit | No
     if token.type in ("fence", "colon_fence"):
         directive = _directive(token, lines, line, scope.page.name)
         return _Edit(start, end, _lowered(directive, scope), True) if directive else None
+    if token.type in _FORMULAS and len(rows) > 1 and ">" in _PREFIX.match(rows[0])[0]:
+        problem = (
+            "found a formula of several lines behind '>', which Jupyter takes for a part of it"
+        )
+        raise scope.error(at, f"{problem}; expected one line, or {{epigraph}}")
     if token.type in _SYNTAX:
         text = _SYNTAX[token.type](token, "\n".join(_undented(rows)), at, scope)
         return None if text is None else _Edit(start, end, text, True)
     return None
 
 
+_FORMULAS = ("math_block", "math_block_label", "amsmath")
 _PREFIX = re.compile(r"(?:[ \t>]|(?:[-*+]|\d+[.)])[ \t])*")
 
 

@@ -19,32 +19,43 @@ if "google.colab" in sys.modules:
     %pip install --quiet "coursepkg @ git+{repository}@{ref}\""""
 
 
+def edition_notebook(page: Source, edition: Edition) -> nbformat.NotebookNode:
+    """Give the notebook of one edition without outputs, its solutions folded."""
+    notebook = edition_source(page, edition).notebook()
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell, origin in zip(cells, code_cells(page, edition), strict=True):
+        if origin.exercise:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-cell"]
+            cell.metadata["mystnb"] = {"code_prompt_show": _SHOW, "code_prompt_hide": _HIDE}
+    return notebook
+
+
 def with_outputs(
     page: Source, executed: nbformat.NotebookNode, edition: Edition
 ) -> nbformat.NotebookNode:
     """Give the notebook of one edition, its outputs taken from the executed full notebook.
 
-    Solutions are folded; execution counts run from 1, so that nothing tells of what was cut.
+    Execution counts run from 1, so that nothing tells of what was cut.
+
+    Raises
+    ------
+    ValueError
+        If a cell of the edition was not executed as it stands.
     """
-    public = edition_source(page, edition).notebook()
+    notebook = edition_notebook(page, edition)
     results = [cell for cell in executed.cells if cell.cell_type == "code"]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     origins = code_cells(page, edition)
-    cells = [cell for cell in public.cells if cell.cell_type == "code"]
-    if len(cells) != len(origins):
-        raise ValueError(f"{page.name}: found {len(cells)} code cells, expected {len(origins)}")
     for count, (cell, origin) in enumerate(zip(cells, origins, strict=True), start=1):
         result = results[origin.index]
         if result.source != cell.source or result.execution_count is None:
-            raise ValueError(f"{page.name}: code cell {count} was not executed as it stands")
+            raise ValueError(
+                f"book/{page.name}.md: code cell {count} was not executed:\n{cell.source}"
+            )
         cell.execution_count = count
         cell.outputs = [_renumbered(output, count) for output in result.outputs]
-        if origin.exercise:
-            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-cell"]
-            cell.metadata["mystnb"] = {"code_prompt_show": _SHOW, "code_prompt_hide": _HIDE}
-    public.metadata = {
-        key: executed.metadata[key] for key in ("kernelspec", "language_info", "executed")
-    }
-    return public
+    notebook.metadata = {key: executed.metadata[key] for key in ("kernelspec", "language_info")}
+    return notebook
 
 
 def _renumbered(output: nbformat.NotebookNode, count: int) -> nbformat.NotebookNode:

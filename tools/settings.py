@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -10,8 +11,14 @@ from tools.sources import ROOT
 
 
 def settings() -> dict:
-    """Return the contents of ``_config.yml``."""
-    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    """Return the contents of ``_config.yml``, with the address of the published book.
+
+    GitHub serves the pages of the repository ``github.com/OWNER/NAME`` at ``OWNER.github.io/NAME``.
+    """
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    owner, name = urlsplit(config["repository"]["url"]).path.strip("/").split("/")
+    config["html"]["baseurl"] = f"https://{owner}.github.io/{name}/"
+    return config
 
 
 def version() -> str:

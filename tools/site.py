@@ -20,7 +20,6 @@ from tools.settings import git_ref, settings
 from tools.sources import BOOK, BUILD, ROOT, Source
 from tools.staging import Staging
 
-
 _PAGE_LINK = re.compile(r"\]\(([\w./-]+)\.md\b")
 
 
@@ -29,17 +28,17 @@ class SiteFailed(Exception):
 
 
 def output_folder(edition: Edition) -> Path:
-    """Where ``jb build`` puts ``_build``: the public book is at ``_build/html``."""
+    """Return where ``jb build`` puts ``_build``: the public book is at ``_build/html``."""
     return ROOT if edition == "public" else BUILD / edition
 
 
 def html_folder(edition: Edition) -> Path:
-    """The folder of the built pages."""
+    """Return the folder of the built pages."""
     return output_folder(edition) / "_build" / "html"
 
 
 def staging_folder(edition: Edition) -> Path:
-    """The folder of the pages as Sphinx reads them."""
+    """Return the folder of the pages as Sphinx reads them."""
     return BUILD / "staging" / edition
 
 
@@ -60,7 +59,6 @@ def stage(pages: Iterable[Source], executed: dict, edition: Edition) -> Path:
         if page.is_notebook:
             notebook = notebooks.with_outputs(opened, executed[page.name], edition)
             notebooks.check_alt_texts(page.name, notebook)
-            notebook.metadata.pop("executed")
             for cell in notebook.cells:
                 if cell.cell_type == "markdown":
                     cell.source = _linked(cell.source, page.name, run)

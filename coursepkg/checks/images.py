@@ -1,6 +1,7 @@
 """Checkers of the exercises in ``applications/images``."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from coursepkg.scratch.evaluation import wilson_interval
 def parameters(answer: object) -> str:
     """Check the number of parameters of a dense network 784-300-100-10."""
     sizes = [784, 300, 100, 10]
-    pairs = list(zip(sizes, sizes[1:], strict=False))
+    pairs = list(pairwise(sizes))
     number = as_number(answer, "how many parameters")
     if number == sum(a * b for a, b in pairs):
         raise Wrong("these are the weights alone. Each unit has one more parameter.")
@@ -38,8 +39,8 @@ def output_shape(answer: object) -> str:
         raise Wrong("that is the size with padding. Here a window must lie inside the image.")
     if rows not in {(28 - 5 + 1) // 2 - 3 + 1, ((28 - 5 + 1) // 2 - 3 + 1) // 2}:
         raise Wrong(
-            "how many places has a window of 5 in a row of 28 pixels? Not 28, and not 28 - 5. "
-            "Then halve, and do the same again."
+            "how many places has the first window in a row of 28 pixels? Neither 28, nor 28 less "
+            "its width. Then halve, and do the same again."
         )
     if rows != ((28 - 5 + 1) // 2 - 3 + 1) // 2:
         raise Wrong("one of the two poolings is missing.")
@@ -75,13 +76,18 @@ def double_softmax(answer: object) -> str:
     for classes in (2, 10, 1000):
         got = as_number(call(answer, classes), "the loss in nats")
         if math.isclose(got, math.log(classes), rel_tol=1e-6):
-            raise Wrong("that is the loss of ten equal scores, an answer that knows nothing.")
+            raise Wrong("that is the loss of equal scores, an answer that knows nothing.")
         if math.isclose(got, 0, abs_tol=1e-9):
             raise Wrong("0 is the smallest loss with one softmax. What can the inner one put out?")
-        if not math.isclose(got, math.log(math.e + classes - 1) - 1, rel_tol=1e-6):
+        right = math.log(math.e + classes - 1) - 1
+        if math.isclose(got, right / math.log(2), rel_tol=1e-6):
+            raise Wrong("that is in bits. The loss in nats takes the natural logarithm.")
+        if classes != 10 and math.isclose(got, math.log(math.e + 9) - 1, rel_tol=1e-6):
+            raise Wrong("that is right for ten classes only. Let `classes` enter the formula.")
+        if not math.isclose(got, right, rel_tol=1e-6):
             raise Wrong(
                 f"not right for {classes} classes. Let the inner softmax be perfect: which numbers "
-                "does it hand to the outer one, and what is the loss then? Natural logarithm."
+                "does it hand to the outer one, and what is the loss then?"
             )
     return "right, for any number of classes."
 
