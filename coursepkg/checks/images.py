@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from coursepkg.checks.verdict import Wrong, as_number, call, checker
+from coursepkg.checks.verdict import Wrong, as_number, as_numbers, call, checker
 from coursepkg.scratch.evaluation import wilson_interval
 
 
@@ -30,9 +30,7 @@ def parameters(answer: object) -> str:
 @checker("images.output-shape")
 def output_shape(answer: object) -> str:
     """Check the size of the feature map after two convolutions and two poolings."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Wrong("expected a tuple of two numbers, (rows, columns).")
-    rows, columns = (as_number(side, "rows and columns") for side in answer)
+    rows, columns = as_numbers(answer, 2, "(rows, columns)")
     if rows != columns:
         raise Wrong("image and windows are square, so rows and columns stay equal.")
     if rows == 28 / 2 / 2:
@@ -102,13 +100,13 @@ def worst_pair(answer: object) -> str:
             counts[0, 4], counts[4, 0] = 40, 0
             counts[2, 3], counts[3, 2] = 30, 30
         got = call(answer, counts.copy())
-        if not isinstance(got, tuple | list) or len(got) != 2:
-            raise Wrong("expected two class numbers, (i, j).")
-        row, column = (int(as_number(side, "a class")) for side in got)
+        row, column = (int(item) for item in as_numbers(got, 2, "the classes (i, j)"))
         if row == column:
             raise Wrong("(i, i) counts the right answers. Leave the diagonal out.")
         if row > column:
             raise Wrong("give the smaller class first.")
+        if not 0 <= row < column < len(counts):
+            raise Wrong(f"classes are numbered from 0 to K - 1; you returned {row} and {column}.")
         both = counts + counts.T
         np.fill_diagonal(both, 0)
         if both[row, column] != both.max():

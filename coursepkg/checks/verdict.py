@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,11 +100,29 @@ def as_number(answer: Any, what: str) -> float:
     Raises
     ------
     Wrong
-        If it is no number.
+        If it is no finite number.
     """
-    if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
+    is_number = isinstance(answer, numbers.Real) or (
+        isinstance(answer, np.ndarray) and answer.shape == () and answer.dtype.kind in "iuf"
+    )
+    if isinstance(answer, bool) or not is_number:
         raise Wrong(f"expected a number, {what}; got {type(answer).__name__}.")
+    if not math.isfinite(answer):
+        raise Wrong(f"expected a finite number, {what}; got {answer}.")
     return float(answer)
+
+
+def as_numbers(answer: Any, count: int, what: str) -> list[float]:
+    """Return the answer, a sequence of so many numbers, as a list of floats.
+
+    Raises
+    ------
+    Wrong
+        If it is no sequence, has another length, or holds something else than numbers.
+    """
+    if not isinstance(answer, tuple | list | np.ndarray) or len(answer) != count:
+        raise Wrong(f"expected a tuple of {count} numbers, {what}.")
+    return [as_number(item, what) for item in answer]
 
 
 def call(function: Any, *arguments: Any) -> Any:

@@ -21,8 +21,9 @@ def _interval_search(width_factor, step=0):
     return images_needed
 
 
-def _paired(a, b):
-    return (a.astype(float) - b).std(ddof=1)
+def _paired(only_a, only_b, total, ddof):
+    d = np.repeat([1.0, -1.0, 0.0], [only_a, only_b, total - only_a - only_b])
+    return d.std(ddof=ddof)
 
 
 def _right_share(classes, smoothing):
@@ -39,6 +40,10 @@ def _normalised(x, scale, shift, axes, epsilon=0.001):
     return scale * (x - mean) / np.sqrt(variance + epsilon) + shift
 
 
+def _epochs(target, log):
+    return next((n for n, accuracy in enumerate(log, 1) if accuracy >= target), math.inf)
+
+
 WRONG = {
     "images.parameters": [
         (784 * 300 + 300 * 100 + 100 * 10, "weights alone"),
@@ -47,7 +52,7 @@ WRONG = {
         ("many", "expected a number"),
     ],
     "images.output-shape": [
-        (5, "expected a tuple"),
+        (5, "expected a tuple of 2 numbers"),
         ((5, 4), "rows and columns stay equal"),
         ((7, 7), "with padding"),
         ((10, 10), "one of the two poolings"),
@@ -69,9 +74,10 @@ WRONG = {
         (lambda classes: math.log2(1 + (classes - 1) / math.e), "in bits"),
     ],
     "images.worst-pair": [
-        (lambda counts: 3, "two class numbers"),
+        (lambda counts: 3, "expected a tuple of 2 numbers, the classes"),
         (lambda counts: np.unravel_index(counts.argmax(), counts.shape), "diagonal"),
         (lambda counts: (4, 0), "smaller class first"),
+        (lambda counts: (-1, 0), "numbered from 0"),
         (
             lambda counts: np.unravel_index(np.triu(counts, k=1).argmax(), counts.shape),
             "both directions",
@@ -82,7 +88,7 @@ WRONG = {
         (lambda r, c, ch, f, w: w * w * ch * f, "number of weights"),
         (lambda r, c, ch, f, w: (r - w) * (c - w) * w * w * ch * f, "Multiply: places"),
         (
-            lambda r, c, ch, f, w: 6084 * 6 if ch == 1 else (r - w + 1) * (c - w + 1) * w * w * f,
+            lambda r, c, ch, f, w: (r - w + 1) * (c - w + 1) * w * w * f,
             "all channels",
         ),
     ],
@@ -93,20 +99,28 @@ WRONG = {
         ),
         (lambda e, na, ea, nb, eb: na * (ea / e) ** 0.5, "known power law"),
     ],
+    "images_compared.spread": [
+        (lambda values: 1.0, "expected a tuple of 2 numbers"),
+        (lambda values: (max(values), 0.01), "not the mean"),
+        (lambda values: (np.mean(values), np.std(values) / len(values) ** 0.5), "divides by m"),
+        (lambda values: (np.mean(values), np.std(values, ddof=1)), "spread of the values"),
+        (lambda values: (np.mean(values), np.var(values)), "square root"),
+    ],
     "images_compared.paired": [
-        (lambda a, b: math.sqrt((a.var() + b.var()) / len(a)), "unpaired"),
-        (_paired, "spread of the single differences"),
-        (lambda a, b: 0.1, "sum of the squares"),
+        (lambda a, b, n: _paired(a, b, n, 0) / n**0.5, "one less"),
+        (lambda a, b, n: _paired(a, b, n, 1), "spread of the single differences"),
+        (lambda a, b, n: math.sqrt(a + b) / n, "subtract its square"),
+        (lambda a, b, n: 0.1, "sum of the squares"),
     ],
     "images_compared.fashion": [
         ([1, 2, 3], "expected a dictionary"),
-        ({name: [800, 810] for name in NAMES}, "three seeds"),
+        ({name: [800, 810] for name in NAMES}, "one for each seed"),
         ({name: [0.8, 0.81, 0.79] for name in NAMES}, "shares"),
         ({name: [100, 101, 99] for name in NAMES}, "fewer than half"),
         ({name: [800, 800, 800] for name in NAMES}, "same seed"),
     ],
     "images_recipe.one-cycle": [
-        (lambda steps, share: steps / 2, "expected two numbers"),
+        (lambda steps, share: steps / 2, "expected a tuple of 2 numbers"),
         (lambda steps, share: (steps, 0), "the way up comes first"),
         (lambda steps, share: (steps / 4, 3 * steps / 4), "peak lies in the middle"),
         (lambda steps, share: (share * steps, steps), "the first step is not right"),
@@ -124,5 +138,18 @@ WRONG = {
         (lambda x, scale, shift: _normalised(x, scale, shift, (1, 2)), "single images"),
         (lambda x, scale, shift: _normalised(x, scale, shift, (0, 1, 2), 0), "under the root"),
         (lambda x, scale, shift: x, "not the formula's values"),
+    ],
+    "images_recipe.time-to": [
+        (lambda target, seconds, log: 0.0 if target < 0.99 else math.inf, "not right for a target"),
+        (lambda target, seconds, log: _epochs(target, log) * seconds - seconds, "epoch is missing"),
+        (lambda target, seconds, log: _epochs(target, log), "number of epochs"),
+        (lambda target, seconds, log: min(_epochs(target, log), 5) * seconds, "no epoch reaches"),
+        (lambda target, seconds, log: "soon", "expected a number"),
+    ],
+    "images_recipe.stride": [
+        (lambda n, c, f, k, s: (n - k + 1) ** 2 * k * k * c * f / s**2, "comes near"),
+        (lambda n, c, f, k, s: ((n - k) // s + 1) * k * k * c * f, "two directions"),
+        (lambda n, c, f, k, s: (n - k + 1) ** 2 * k * k * c * f, "moves by one pixel"),
+        (lambda n, c, f, k, s: 1, "not right for side 25"),
     ],
 }
