@@ -1,10 +1,15 @@
-"""Sphinx extension: mends the links that the theme makes for pages that are staged notebooks."""
+"""Sphinx extension: mends what the theme makes of pages that are staged notebooks."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sphinx.application import Sphinx
+
+
+def leave_one_search_button(app: Sphinx, config: Any) -> None:
+    """Keep the search button of the side bar and drop the one above the page."""
+    config.html_theme_options["navbar_persistent"] = []
 
 
 def mend_links(
@@ -32,6 +37,7 @@ def _links(buttons: list[dict]) -> list[dict]:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the hook, after the theme's own."""
+    """Register the hooks, `mend_links` after the theme's own."""
+    app.connect("config-inited", leave_one_search_button)
     app.connect("html-page-context", mend_links, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

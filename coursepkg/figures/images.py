@@ -52,7 +52,7 @@ def confusion_heatmap(counts: np.ndarray, names: Sequence[str]) -> Figure:
     Parameters
     ----------
     counts : ndarray of int, shape (K, K)
-        Rows are right classes, columns predicted ones.
+        Rows are true classes, columns predicted ones.
     names : sequence of str, length K
         The classes.
     """
@@ -73,7 +73,7 @@ def confusion_heatmap(counts: np.ndarray, names: Sequence[str]) -> Figure:
         range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center"
     )
     axis.set_yticks(range(len(names)), names)
-    axis.set(xlabel="predicted", ylabel="right class")
+    axis.set(xlabel="predicted", ylabel="true class")
     axis.grid(False)
     figure.colorbar(picture, label="errors (images)", shrink=0.85)
     return figure
