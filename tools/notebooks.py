@@ -99,10 +99,9 @@ def for_learners(notebook: nbformat.NotebookNode, lowered: list[str]) -> nbforma
         if cell.cell_type == "markdown":
             cell.source = next(texts)
         else:
-            cell.execution_count = None
             cell.outputs = [_without_picture(output) for output in cell.outputs]
             cell.metadata = _learner_metadata(cell)
-    learners.cells.insert(0, nbformat.v4.new_code_cell(first))
+    learners.cells.insert(0, nbformat.v4.new_code_cell(first, execution_count=0))
     learners.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -114,8 +113,6 @@ def _without_picture(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
     output = nbformat.NotebookNode(output)
     if "data" in output:
         output["data"] = {kind: v for kind, v in output["data"].items() if kind not in _IMAGES}
-    if "execution_count" in output:
-        output["execution_count"] = None
     return output
 
 

@@ -22,10 +22,21 @@ def elsewhere(page):
     return "".join(part.text for part in segments(page) if part.kind != "assigned")
 
 
-def secret_words(sources):
+def public_outputs(sources, executed):
+    """Join what the cells of the public edition put out."""
+    texts = []
+    for name, notebook in executed.items():
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        for cell in (cells[origin.index] for origin in code_cells(sources[name], "public")):
+            for output in cell.outputs:
+                texts += [output.get("text", ""), *map(str, output.get("data", {}).values())]
+    return " ".join(texts)
+
+
+def secret_words(sources, executed):
     """Collect the words that stand in a solution to hand in, and nowhere else in the book."""
-    public = set(WORD.findall(" ".join(elsewhere(page) for page in sources.values())))
-    return set(WORD.findall(" ".join(assigned(page) for page in sources.values()))) - public
+    known = " ".join([*map(elsewhere, sources.values()), public_outputs(sources, executed)])
+    return set(WORD.findall(" ".join(map(assigned, sources.values())))) - set(WORD.findall(known))
 
 
 def secret_lines(sources):
@@ -46,13 +57,13 @@ def published():
         yield path, path.read_bytes().decode("utf-8", errors="ignore")
 
 
-def test_there_is_something_to_hide(sources):
-    assert len(secret_words(sources)) >= 5
+def test_there_is_something_to_hide(sources, executed):
+    assert len(secret_words(sources, executed)) >= 5
     assert len(secret_lines(sources)) >= 10
 
 
-def test_no_trace_of_the_solutions_to_hand_in(sources):
-    words, lines = secret_words(sources), secret_lines(sources)
+def test_no_trace_of_the_solutions_to_hand_in(sources, executed):
+    words, lines = secret_words(sources, executed), secret_lines(sources)
     for path, text in published():
         if path.suffix in {".html", ".js"}:
             assert not words & set(WORD.findall(TAG.sub(" ", text))), path
@@ -68,10 +79,10 @@ def test_the_instructors_edition_has_every_solution(sources, instructor):
                 assert line in instructor[name].text, f"{part.exercise}: {line}"
 
 
-def test_the_trace_search_would_find_a_solution(sources, instructor):
+def test_the_trace_search_would_find_a_solution(sources, executed, instructor):
     """The same search over the instructors' pages finds what it looks for."""
     text = "".join(page.text for page in instructor.values())
-    assert secret_words(sources) <= set(WORD.findall(text))
+    assert secret_words(sources, executed) <= set(WORD.findall(text))
 
 
 def test_every_solution_satisfies_its_checker(sources, executed):
@@ -83,7 +94,7 @@ def test_every_solution_satisfies_its_checker(sources, executed):
                 shown = cell.outputs[-1]["data"]["text/plain"]
                 assert shown.startswith(f"✓ {origin.exercise}: "), shown
                 solved.add(origin.exercise)
-    for page in sources.values():
+    for page in (page for page in sources.values() if page.is_notebook):
         for exercise in re.findall(r'check\("([\w.-]+)"', page.text):
             check(exercise, None)
             assert exercise in solved, f"{exercise} has no solution that is checked"

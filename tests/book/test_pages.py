@@ -99,7 +99,7 @@ def test_nothing_is_loaded_from_elsewhere(public):
 def test_every_picture_has_an_alt_text(public):
     for name, page in public.items():
         for image in page.all("img"):
-            if "logo" in image.get("class", ""):
+            if "_static/" in image["src"]:  # the theme's own
                 continue
             alt = image.get("alt", "")
             assert len(alt) > 15, f"{name}: {image}"
@@ -115,8 +115,8 @@ def test_pictures_are_opaque():
 def test_pages_say_their_language_and_title(public):
     for name, page in public.items():
         assert page.all("html")[0]["lang"] == "en", name
-        headings = [tag for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
-        assert headings.count("h1") == 1 or name in {"genindex", "search"}, name
+        article = page.path.read_text(encoding="utf-8").partition("<article")[2]
+        assert article.count("<h1>") == 1 or name in {"genindex", "search"}, name
 
 
 def test_no_error_and_no_raw_markup_reaches_a_reader(public):
