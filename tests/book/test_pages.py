@@ -6,9 +6,10 @@ import nbformat
 import pytest
 
 from tools.editions import code_cells
+from tools.learners import out_of_step
 from tools.settings import git_ref, settings
 from tools.site import html_folder
-from tools.sources import NOTEBOOKS, ROOT
+from tools.sources import ROOT
 
 
 def is_local(address):
@@ -81,10 +82,8 @@ def test_links_into_the_repository_name_files_that_exist(public):
     assert found > 0
 
 
-def test_the_download_is_the_learners_notebook(public, executed):
-    for name in executed:
-        offered = html_folder("public") / "_sources" / f"{name}.ipynb"
-        assert offered.read_bytes() == (NOTEBOOKS / f"{name}.ipynb").read_bytes()
+def test_the_download_is_the_learners_notebook(sources):
+    assert out_of_step(list(sources.values()), html_folder("public") / "_sources") == []
 
 
 def test_nothing_is_loaded_from_elsewhere(public):

@@ -487,6 +487,7 @@ import json, os, resource, signal, sys
 from coursepkg.datasets import _download
 from coursepkg.datasets._download import FullSet, Mirror, load_full, read_one_npz
 url, misfortune = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 if misfortune == "full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 if misfortune == "killed":
