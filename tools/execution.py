@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -189,12 +191,17 @@ def execute(
     return {page.name: cache.load(page, key) for page, key in keys.items()}
 
 
+def _leave_interrupts_to_the_parent() -> None:
+    """Let Ctrl-C reach only the main process, which ends the workers and their kernels."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _execute_all(
     waiting: list[Source], keys: dict[Source, str], cache: Cache, reports: Path, workers: int
 ) -> None:
     print(f"Executing {len(waiting)} of {len(keys)} notebooks, {workers} at a time.", flush=True)
     failures: list[str] = []
-    pool = ProcessPoolExecutor(max_workers=workers)
+    pool = ProcessPoolExecutor(workers, initializer=_leave_interrupts_to_the_parent)
     try:
         futures: dict[Future, Source] = {
             pool.submit(_run_and_store, page, keys[page], cache): page for page in waiting
@@ -210,8 +217,8 @@ def _execute_all(
                 print(f"{place}: {kind}: {_last_line(error)}\n    report: {report}", flush=True)
                 failures.append(page.name)
     except KeyboardInterrupt:
-        for process in (pool._processes or {}).values():
-            process.terminate()
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
