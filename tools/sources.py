@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,8 +67,6 @@ class Source:
 
 def with_stable_ids(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Give every cell an id that changes only when its own source does, so that diffs are quiet."""
-    import hashlib
-
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
