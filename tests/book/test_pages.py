@@ -124,3 +124,4 @@ def test_no_error_and_no_raw_markup_reaches_a_reader(public):
         assert not re.search(r"\{(cite|ref|eq|doc|term|numref)(:\w)?\}`", page.text), name
         assert "% solution" not in page.text
         assert "% status" not in page.text
+        assert "<p>|" not in page.path.read_text(encoding="utf-8"), f"{name}: a raw table"
