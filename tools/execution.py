@@ -21,6 +21,7 @@ import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from tools.reach import reached
 from tools.sources import BUILD, ROOT, Source
 
 CELL_TIMEOUT_S = 600
@@ -51,25 +52,28 @@ def _workers() -> int:
     return 1 if _device() == "gpu" else os.cpu_count() or 1
 
 
-def package_digest(root: Path = ROOT) -> str:
-    """Digest every file of ``coursepkg`` (source and data), names included."""
+def package_digest(cells: Iterable[str], root: Path = ROOT) -> str:
+    """Digest what the cells can reach of ``coursepkg``, names included: modules, and all data."""
     package = root / "coursepkg"
-    files = sorted(p for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    data = {p for p in package.rglob("*") if p.is_file() and p.suffix not in {".py", ".pyc"}}
     return _digest(
-        part for p in files for part in (p.relative_to(package).as_posix().encode(), p.read_bytes())
+        part
+        for p in sorted(data | reached(cells, root))
+        for part in (p.relative_to(package).as_posix().encode(), p.read_bytes())
     )
 
 
 def execution_key(page: Source, root: Path = ROOT) -> str:
     """Digest all that a page's outputs depend on.
 
-    That is: its code cells and their tags, the source and data of ``coursepkg``, the lock file,
-    the Keras backend, the device, and the Python version. Prose is not part of it.
+    That is: its code cells and their tags, the modules of ``coursepkg`` that they reach and its
+    data, the lock file, the Keras backend, the device, and the Python version. Prose is not part
+    of it.
     """
     cells = [c for c in page.notebook().cells if c.cell_type == "code"]
     code = (f"{sorted(c.metadata.get('tags', []))}\n{c.source}".encode() for c in cells)
     environment = (
-        package_digest(root),
+        package_digest((c.source for c in cells), root),
         _backend(),
         _device(),
         f"{sys.version_info.major}.{sys.version_info.minor}",

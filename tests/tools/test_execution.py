@@ -17,6 +17,7 @@ def root(tmp_path):
     """A small stand-in for the repository: a package and a lock."""
     root = tmp_path / "root"
     (root / "coursepkg").mkdir(parents=True)
+    (root / "coursepkg" / "__init__.py").write_text("")
     (root / "coursepkg" / "module.py").write_text("VALUE = 1\n")
     (root / "requirements.txt").write_text("numpy==2\n")
     return root
@@ -67,9 +68,10 @@ def test_the_key_sees_the_code(root):
     ids=["package", "data", "lock"],
 )
 def test_the_key_sees_the_package_and_the_lock(root, file, content):
-    before = execution_key(page("1"), root)
+    importing = page("from coursepkg.module import VALUE")
+    before = execution_key(importing, root)
     (root / file).write_text(content)
-    assert execution_key(page("1"), root) != before
+    assert execution_key(importing, root) != before
 
 
 @pytest.mark.parametrize(("variable", "value"), [("KERAS_BACKEND", "jax"), ("DEVICE", "gpu")])
@@ -79,14 +81,27 @@ def test_the_key_sees_backend_and_device(root, monkeypatch, variable, value):
     assert execution_key(page("1"), root) != before
 
 
-def test_an_edit_of_the_real_package_invalidates_every_page(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "seen"),
+    [
+        ("session.py", True),
+        ("checks/images.py", True),
+        ("figures/style.py", True),
+        ("models/images.py", True),
+        ("checks/images_recipe.py", False),
+    ],
+)
+def test_an_edit_of_the_real_package_invalidates_the_pages_that_reach_it(tmp_path, file, seen):
     shutil.copytree(ROOT / "coursepkg", tmp_path / "coursepkg")
     shutil.copy(ROOT / "requirements.txt", tmp_path)
-    before = execution_key(page("1"), tmp_path)
-    assert before == execution_key(page("1"), ROOT)
-    with (tmp_path / "coursepkg" / "session.py").open("a") as source:
+    one = page(
+        "from coursepkg import check\nfrom coursepkg.models import images\ncheck('images.x', 1)"
+    )
+    before = execution_key(one, tmp_path)
+    assert before == execution_key(one, ROOT)
+    with (tmp_path / "coursepkg" / file).open("a") as source:
         source.write("\n")
-    assert execution_key(page("1"), tmp_path) != before
+    assert (execution_key(one, tmp_path) != before) == seen
 
 
 def test_old_entries_are_dropped(tmp_path):
