@@ -98,7 +98,8 @@ def progress() -> int:
 def show(*objects: FunctionType | type) -> Markdown:
     """Display the source code of functions or classes, highlighted.
 
-    Of each docstring only the first line is shown: the page around it explains the rest.
+    Of each docstring, those of methods included, only the first line is shown: the page around it
+    explains the rest.
 
     Parameters
     ----------
@@ -118,8 +119,16 @@ def show(*objects: FunctionType | type) -> Markdown:
 
 def _with_short_docstring(one: FunctionType | type) -> str:
     lines = textwrap.dedent(inspect.getsource(one)).rstrip().splitlines()
-    first = ast.parse("\n".join(lines)).body[0].body[0]
-    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    if is_docstring and first.end_lineno > first.lineno:
-        lines[first.lineno - 1 : first.end_lineno] = [lines[first.lineno - 1] + '"""']
+    documented = (ast.ClassDef, ast.FunctionDef)
+    firsts = [
+        node.body[0]
+        for node in ast.walk(ast.parse("\n".join(lines)))
+        if isinstance(node, documented) and ast.get_docstring(node)
+    ]
+    for first in sorted(firsts, key=lambda node: node.lineno, reverse=True):
+        if first.end_lineno > first.lineno:
+            summary = lines[first.lineno - 1] + '"""'
+            if "\\" not in summary:
+                summary = summary.replace('r"""', '"""', 1)
+            lines[first.lineno - 1 : first.end_lineno] = [summary]
     return "\n".join(lines)

@@ -45,10 +45,14 @@ def test_show_takes_classes_and_several_objects():
 
 def test_what_is_shown_still_is_python():
     from coursepkg.scratch.evaluation import calibration
+    from coursepkg.scratch.neurons import Perceptron
 
-    code = show(calibration).data.removeprefix("```python\n").removesuffix("\n```")
+    code = show(calibration, Perceptron).data.removeprefix("```python\n").removesuffix("\n```")
     compile(code, "shown", "exec")
     assert "Parameters" not in code
+    assert "Returns" not in code
+    assert '\n    """One threshold neuron that learns from its mistakes."""\n' in code
+    assert '\n        """Answer 0 or 1 for each row."""\n' in code
 
 
 @pytest.mark.parametrize(("value", "verbose"), [("1", 0), ("", 1)])

@@ -118,6 +118,7 @@ def run_notebook(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """
     started = time.monotonic()
     os.environ["COURSEPKG_QUIET"] = "1"
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # pages run side by side, one for each core
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
             notebook,

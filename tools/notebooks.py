@@ -26,7 +26,8 @@ def edition_notebook(page: Source, edition: Edition) -> nbformat.NotebookNode:
     for cell, origin in zip(cells, code_cells(page, edition), strict=True):
         if origin.exercise:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-cell"]
-            cell.metadata["mystnb"] = {"code_prompt_show": _SHOW, "code_prompt_hide": _HIDE}
+            prompts = {"code_prompt_show": _SHOW, "code_prompt_hide": _HIDE}
+            cell.metadata["mystnb"] = {**cell.metadata.get("mystnb", {}), **prompts}
     return notebook
 
 

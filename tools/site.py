@@ -14,13 +14,13 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools import chapters, notebooks, status
+from tools import chapters, coverage, notebooks, status
 from tools.editions import Edition, edition_source
 from tools.settings import git_ref, settings
 from tools.sources import BOOK, BUILD, ROOT, Source
 from tools.staging import Staging
 
-_PAGE_LINK = re.compile(r"\]\(([\w./-]+)\.md\b")
+_PAGE_LINK = re.compile(r"\]\(([\w./-]+)\.md\b(#[^\s)]+)?")
 
 
 class SiteFailed(Exception):
@@ -65,6 +65,7 @@ def stage(pages: Iterable[Source], executed: dict, edition: Edition) -> Path:
             staging.write(f"{page.name}.ipynb", nbformat.writes(notebook).encode())
         else:
             text = status.filled_in(edition_source(opened, edition).text, pages, executed)
+            text = coverage.filled_in(text, pages)
             staging.write(f"{page.name}.md", _linked(text, page.name, run).encode())
     for path in BOOK.rglob("*"):
         if path.is_file() and path.suffix != ".md":
@@ -76,9 +77,14 @@ def stage(pages: Iterable[Source], executed: dict, edition: Edition) -> Path:
 
 
 def _linked(text: str, page: str, notebook_pages: set[str]) -> str:
-    """Let links to chapters, ``other.md``, name the file that Sphinx will read, ``other.ipynb``."""
+    """Let links name the file that Sphinx will read, ``other.ipynb``, or a label alone, ``#label``.
+
+    MyST looks for the label of ``other.md#label`` among the headings' own names only.
+    """
 
     def link(match: re.Match[str]) -> str:
+        if match.group(2):
+            return f"]({match.group(2)}"
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page), match.group(1)))
         ending = "ipynb" if target in notebook_pages else "md"
         return f"]({match.group(1)}.{ending}"

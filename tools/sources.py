@@ -12,6 +12,8 @@ import jupytext
 import nbformat
 import yaml
 
+from tools import errata
+
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 NOTEBOOKS = ROOT / "notebooks"
@@ -85,7 +87,7 @@ def page_names(toc: dict) -> list[str]:
 
 
 def read_book(root: Path = ROOT) -> list[Source]:
-    """Read every page of the book in reading order.
+    """Read every page of the book in reading order, the page of errata with its entries.
 
     Parameters
     ----------
@@ -106,4 +108,5 @@ def read_book(root: Path = ROOT) -> list[Source]:
             f"only in book/: {sorted(present - set(names))}, "
             f"only in _toc.yml: {sorted(set(names) - present)}"
         )
-    return [Source(name, (book / f"{name}.md").read_text(encoding="utf-8")) for name in names]
+    pages = [Source(name, (book / f"{name}.md").read_text(encoding="utf-8")) for name in names]
+    return errata.filled_in(pages, book)

@@ -59,6 +59,14 @@ def test_a_picture_needs_an_alt_text():
         notebooks.check_alt_texts("a", notebook)
 
 
+def test_a_solution_keeps_the_alt_text_of_its_picture():
+    options = "---\nmystnb:\n  image:\n    alt: A line that rises.\n---\n"
+    page = Source("a", TEXT.replace("folded\n", f"{options}folded\n"))
+    *_, folded = code_of(notebooks.edition_notebook(page, "public"))
+    assert folded.metadata["mystnb"]["image"] == {"alt": "A line that rises."}
+    assert "hide-cell" in folded.metadata["tags"]
+
+
 def test_learners_get_plain_text_no_pictures_and_folded_solutions():
     notebook = notebooks.with_outputs(PAGE, executed(), "public")
     made = notebooks.for_learners(notebook, ["# Lowered"])

@@ -34,8 +34,8 @@ def test_a_warning_fails_the_build_and_fails_it_again(tiny):
             site.build("public")
 
 
-def test_links_name_the_file_that_sphinx_reads():
+def test_links_name_the_file_or_the_label_that_sphinx_reads():
     text = "[a](b.md), [c](../d/e.md#f), [g](https://example.org/h.md), `i.md`"
     linked = site._linked(text, "part/page", {"part/b", "d/e"})
-    assert linked == "[a](b.ipynb), [c](../d/e.ipynb#f), [g](https://example.org/h.md), `i.md`"
+    assert linked == "[a](b.ipynb), [c](#f), [g](https://example.org/h.md), `i.md`"
     assert site._linked("[s](status.md)", "appendix/faq", set()) == "[s](status.md)"
