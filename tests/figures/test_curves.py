@@ -3,7 +3,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from coursepkg.figures.regularisation import mean_and_range
+from coursepkg.figures.curves import mean_and_range
 
 mpl.use("agg")
 X = np.array([1.0, 2.0, 4.0])
