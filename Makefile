@@ -42,7 +42,7 @@ test-colab: $(STAMP)
 
 lock: $(STAMP)
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \
-		--extra tensorflow --extra book --extra test pyproject.toml --output-file requirements.txt
+		--extra tensorflow --extra chapters --extra book --extra test pyproject.toml --output-file requirements.txt
 
 clean:
 	@rm -rf _build .venv .pytest_cache .ruff_cache .hypothesis

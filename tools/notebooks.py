@@ -16,7 +16,7 @@ COLAB_CELL = """\
 import sys
 
 if "google.colab" in sys.modules:
-    %pip install --quiet "coursepkg @ git+{repository}@{ref}\""""
+    %pip install --quiet "coursepkg[chapters] @ git+{repository}@{ref}\""""
 
 
 def edition_notebook(page: Source, edition: Edition) -> nbformat.NotebookNode:

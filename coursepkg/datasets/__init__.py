@@ -4,8 +4,15 @@ Each dataset is a module of its own with ``load_data()``, as in ``keras.datasets
 that is needed to use it.
 """
 
-from coursepkg.datasets import fashion_mnist, mnist
+from coursepkg.datasets import english_spanish, fashion_mnist, mnist, shakespeare
 from coursepkg.datasets._content import DamagedDataError
 from coursepkg.datasets._download import DownloadError
 
-__all__ = ["DamagedDataError", "DownloadError", "fashion_mnist", "mnist"]
+__all__ = [
+    "DamagedDataError",
+    "DownloadError",
+    "english_spanish",
+    "fashion_mnist",
+    "mnist",
+    "shakespeare",
+]

@@ -262,12 +262,12 @@ def scaled_dot_product_backward(
 class AdditiveAttention(Layer):
     r"""Attention whose scores come from a small network with one hidden layer.
 
-    .. math:: S_{ij} = \sum_u v_u \tanh(Z_{iju}), \qquad
+    .. math:: S_{ij} = \sum_{c=1}^{u} w_c \tanh Z_{ijc}, \qquad
         \mathbf{z}_{ij} = \mathbf{q}_i \mathbf{W} + \mathbf{k}_j \mathbf{U}, \qquad
         \mathbf{O} = \operatorname{softmax}(\mathbf{S}) \mathbf{V}
 
-    With :math:`\delta_{iju} = \partial J / \partial Z_{iju}
-    = (\partial J / \partial S_{ij}) \, v_u (1 - \tanh^2 Z_{iju})`, a query occurs in the scores of
+    With :math:`\delta_{ijc} = \partial J / \partial Z_{ijc}
+    = (\partial J / \partial S_{ij}) \, w_c (1 - \tanh^2 Z_{ijc})`, a query occurs in the scores of
     all keys, and a key in those of all queries:
 
     .. math::
@@ -276,15 +276,15 @@ class AdditiveAttention(Layer):
         \quad
         \frac{\partial J}{\partial \mathbf{k}_j} = \sum_i \boldsymbol\delta_{ij} \mathbf{U}^T,
         \quad
-        \frac{\partial J}{\partial v_u}
-        = \sum_{i,j} \frac{\partial J}{\partial S_{ij}} \tanh Z_{iju}.
+        \frac{\partial J}{\partial w_c}
+        = \sum_{i,j} \frac{\partial J}{\partial S_{ij}} \tanh Z_{ijc}.
 
     Parameters
     ----------
     query_width, key_width : int
         The widths of queries and keys, which may differ.
     units : int
-        The width of the hidden layer.
+        The width u of the hidden layer.
     rng : numpy.random.Generator
         The source of the first weights.
     dtype : numpy dtype
@@ -297,7 +297,7 @@ class AdditiveAttention(Layer):
     key_kernel : ndarray, shape (key_width, units)
         The weights :math:`\mathbf{U}`.
     scale : ndarray, shape (units,)
-        The weights :math:`\mathbf{v}`, the only ones that Keras's layer of this name has.
+        The weights :math:`\mathbf{w}`, the only ones that Keras's layer of this name has.
     attention_weights : ndarray, shape (N, T_q, T_k)
         Those of the last forward pass.
 

@@ -544,8 +544,8 @@ def convolve(
 
     is the sum for full padding, stride 1, dilation 1 and one channel. Because of the minus the
     operation commutes: W may change places with X. A network that learns W can do without the
-    flip, as it would learn the flipped W. Arguments, result and errors are those of
-    `cross_correlate`.
+    flip, as it would learn the flipped W. Takes x (N, rows, columns, C) and a kernel
+    (k, k', C / G, C'), returns (N, o, o', C'); settings and errors are those of `cross_correlate`.
     """
     return cross_correlate(x, flip(kernel), stride, padding, dilation, groups)
 
@@ -559,7 +559,10 @@ def convolve_backward(
     dilation: int = 1,
     groups: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pull a gradient back through `convolve`; as `cross_correlate_backward`, between two flips."""
+    """Pull a gradient (N, o, o', C') back through `convolve`: to `x` and `kernel`, in their shapes.
+
+    It is `cross_correlate_backward` between two flips.
+    """
     by_inputs, by_flipped = cross_correlate_backward(
         upstream, x, flip(kernel), stride, padding, dilation, groups
     )
@@ -611,7 +614,7 @@ def depthwise_backward(
     padding: str = "valid",
     dilation: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Pull a gradient back through `depthwise`: return those of `x` and of `kernel`.
+    r"""Pull a gradient (N, o, o', C m) back through `depthwise`: to `x` and `kernel`.
 
     .. math::
 
@@ -691,7 +694,7 @@ def cross_correlate_1d_backward(
     dilation: int = 1,
     groups: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pull a gradient back through `cross_correlate_1d`: return those of `x` and of `kernel`."""
+    """Pull a gradient (N, o, C') back through `cross_correlate_1d`: to `x` and `kernel`."""
     _expect_sequences(x, kernel)
     by_inputs, by_kernel = cross_correlate_backward(
         upstream[:, None], x[:, None], kernel[None], stride, padding, dilation, groups
@@ -723,7 +726,7 @@ def transposed_loops(
 def transposed(
     x: np.ndarray, kernel: np.ndarray, stride: int = 1, padding: str = "valid"
 ) -> np.ndarray:
-    r"""Stamp the kernel once for each input entry, as often as that entry is large; sum the stamps.
+    r"""Stamp the kernel once for each input entry, as strongly as it is large; sum the stamps.
 
     .. math:: Y_{u v c'} = \sum_{i, j, c} X_{r s c} W_{i j c' c}, \qquad
         r = \frac{u + p - i}{t}, \quad s = \frac{v + q - j}{t} \quad \text{where whole.}
@@ -769,7 +772,7 @@ def transposed_backward(
     stride: int = 1,
     padding: str = "valid",
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Pull a gradient back through `transposed`: return those of `x` and of `kernel`.
+    r"""Pull a gradient (N, o, o', C') back through `transposed`: to `x` and `kernel`.
 
     From :math:`\mathbf{y} = \mathbf{A}^T \mathbf{x}` follows
     :math:`\partial J / \partial \mathbf{x} = \mathbf{A} \, \partial J / \partial \mathbf{y}`, a
@@ -865,7 +868,7 @@ def max_pool_backward(
     stride: int | None = None,
     padding: str = "valid",
 ) -> np.ndarray:
-    r"""Pull a gradient back through `max_pool`: it goes to the entry that won.
+    r"""Pull a gradient (N, o, o', C) back through `max_pool`: it goes to the entry that won.
 
     .. math:: \frac{\partial J}{\partial X_{u v c}} = \sum_{r, s}
         [(u, v) \text{ wins window } (r, s) \text{ in channel } c] \, \delta_{r s c}
@@ -907,7 +910,7 @@ def average_pool_backward(
     stride: int | None = None,
     padding: str = "valid",
 ) -> np.ndarray:
-    r"""Pull a gradient back through `average_pool`: it is shared equally within each window.
+    r"""Pull a gradient (N, o, o', C) back through `average_pool`: windows share it equally.
 
     .. math:: \frac{\partial J}{\partial X_{u v c}} = \sum_{(r, s) \text{ over } (u, v)}
         \frac{\delta_{r s c}}{m_{r s}}

@@ -45,7 +45,7 @@ def test_all_bundled_files_together_are_small():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match=r"\['fashion_mnist.npz', .*got 'emnist.npz'"):
+    with pytest.raises(ValueError, match=r"\['english_spanish.npz', .*got 'emnist.npz'"):
         load_bundled("emnist")
 
 

