@@ -6,6 +6,7 @@ import pytest
 
 from coursepkg import check
 from coursepkg.checks.verdict import CHECKERS
+from tools.coverage import INVENTORY
 from tools.editions import code_cells, segments
 from tools.site import html_folder
 from tools.sources import NOTEBOOKS
@@ -35,7 +36,8 @@ def public_outputs(sources, executed):
 
 def secret_words(sources, executed):
     """Collect the words that stand in a solution to hand in, and nowhere else in the book."""
-    known = " ".join([*map(elsewhere, sources.values()), public_outputs(sources, executed)])
+    public = [*map(elsewhere, sources.values()), public_outputs(sources, executed)]
+    known = " ".join([*public, INVENTORY.read_text(encoding="utf-8")])
     return set(WORD.findall(" ".join(map(assigned, sources.values())))) - set(WORD.findall(known))
 
 
