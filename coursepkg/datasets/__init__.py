@@ -4,7 +4,17 @@ Each dataset is a module of its own with ``load_data()``, as in ``keras.datasets
 that is needed to use it.
 """
 
-from coursepkg.datasets import english_spanish, fashion_mnist, mnist, shakespeare
+from coursepkg.datasets import (
+    english_spanish,
+    fashion_mnist,
+    graphics_processors,
+    imagenet_results,
+    mnist,
+    processors,
+    shakespeare,
+    supercomputers,
+    training_runs,
+)
 from coursepkg.datasets._content import DamagedDataError
 from coursepkg.datasets._download import DownloadError
 
@@ -13,6 +23,11 @@ __all__ = [
     "DownloadError",
     "english_spanish",
     "fashion_mnist",
+    "graphics_processors",
+    "imagenet_results",
     "mnist",
+    "processors",
     "shakespeare",
+    "supercomputers",
+    "training_runs",
 ]

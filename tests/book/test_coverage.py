@@ -1,5 +1,7 @@
 """Everything that the sources teach has its place in the chapters that are built."""
 
+import os
+
 import pytest
 
 from tools import lowering
@@ -34,5 +36,6 @@ def test_the_page_links_to_every_place(public, sources):
     for place in read_places():
         page = sources[place.page]
         label = lowering.read_page(page.name, page.text, page.is_notebook).labels[place.label]
-        assert f"../{place.page}.html#{label.anchor}" in links, place
+        target = os.path.relpath(f"{place.page}.html", "appendix")
+        assert f"{target}#{label.anchor}" in links, place
         assert {f"errata.html#{number.lower()}" for number in place.errata} <= links, place

@@ -58,7 +58,9 @@ def test_launch_buttons_open_the_right_notebook(public, executed):
     repository = settings()["repository"]["url"].removeprefix("https://github.com/")
     start = f"https://colab.research.google.com/github/{repository}/blob/{git_ref()}/"
     for name, page in public.items():
-        links = {a["href"] for a in page.all("a") if "colab.research" in a.get("href", "")}
+        links = {
+            a["href"] for a in page.all("a") if "colab.research.google.com/" in a.get("href", "")
+        }
         if name not in executed:
             assert links == set(), name
             continue

@@ -1,6 +1,8 @@
 """The tool that makes the bundled datasets; no test needs the network."""
 
+import datetime
 import hashlib
+import pickle
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from coursepkg.datasets._idx import IDX_FILES, idx_sha256
 from tools import build_datasets
 from tools.build_datasets import (
     DATASETS,
+    GraphicsProcessors,
     LabelledImages,
     Package,
     Plays,
@@ -274,6 +277,52 @@ def test_pairs_are_mixed_and_split(monkeypatch):
     numbers = [line.split()[1] for line in lines["english_train"] + lines["english_test"]]
     assert sorted(numbers, key=int) == [str(n) for n in range(50)] != numbers
     assert [line.split()[1] for line in lines["spanish_train"] + lines["spanish_test"]] == numbers
+
+
+# Graphics processors
+
+
+def chip(name: str, day: datetime.date, **fields: float | None) -> dict[str, object]:
+    numbers = (
+        "transistor_count_m",
+        "process_size_nm",
+        "single_float_performance_gflop_s",
+        "thermal_design_power_w",
+        "memory_bandwidth_gb_s",
+    )
+    return {"name": name, "manufacturer": "Fruit", "release_date": day} | {
+        number: fields.get(number) for number in numbers
+    }
+
+
+def graphics_archive(tmp_path, content: bytes) -> GraphicsProcessors:
+    (tmp_path / "data.pkl").write_bytes(content)
+    archive = tmp_path / "chips.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "data.pkl", "chips/data.pkl")
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    return GraphicsProcessors(Package(("cp", str(archive), "."), sha256), "chips/data.pkl")
+
+
+def test_graphics_processors_are_put_in_order_and_the_earliest_of_a_name_is_kept(tmp_path):
+    day = datetime.date
+    chips = [
+        chip("Pear", day(2011, 1, 1), transistor_count_m=700.0),
+        chip("Plum", day(2010, 7, 2), transistor_count_m=2.5, thermal_design_power_w=60),
+        chip("Pear", day(2008, 1, 1), transistor_count_m=500.0, memory_bandwidth_gb_s=0.0),
+    ]
+    arrays = graphics_archive(tmp_path, pickle.dumps(chips)).bundled()
+    assert arrays["name"].tolist() == ["Pear", "Plum"]
+    np.testing.assert_allclose(arrays["transistors"], [5e8, 2.5e6])
+    np.testing.assert_allclose(arrays["year"], [2008, 2010.5], atol=0.002)
+    np.testing.assert_array_equal(arrays["power_w"], [np.nan, 60])
+    assert np.isnan(arrays["bandwidth_gb_s"]).all()
+    assert {array.dtype.kind for array in arrays.values()} == {"U", "f"}
+
+
+def test_a_pickle_that_would_run_something_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected a pickle of plain values and dates, got"):
+        graphics_archive(tmp_path, pickle.dumps(Path("/tmp"))).bundled()
 
 
 # What the repository holds
