@@ -15,12 +15,13 @@ ALLOWED = {
     "background": {"numpy"},
     "scratch": {"numpy"},
     "models": {"keras"},
+    "hardware": {"numpy", "keras", "psutil", "cpuinfo", "threadpoolctl"},
     "figures": {"numpy", "matplotlib", "cycler"},
     "checks": {"numpy"},
     "datasets": {"numpy"},
     "recorded": set(),
 }
-ALLOWED_INSIDE = {"checks": {"background", "scratch"}}
+ALLOWED_INSIDE = {"checks": {"background", "scratch"}, "hardware": {"datasets", "scratch"}}
 
 
 def imports(path):

@@ -1,0 +1,67 @@
+"""The energy of a computation, from its time and a stated power."""
+
+JOULES_PER_KILOWATT_HOUR = 3.6e6
+
+
+def energy(seconds: float, watts: float, overhead: float = 1.0) -> float:
+    """Return the energy that a computation takes, in joules.
+
+    Parameters
+    ----------
+    seconds : float
+        How long it ran.
+    watts : float
+        Power of the machine. A maker's thermal design power is near the power under full load; it
+        is a statement, not a measurement.
+    overhead : float
+        Energy of the whole building for each joule of the machines (power usage effectiveness).
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a number is negative, or the overhead is less than 1.
+    """
+    if seconds < 0 or watts < 0 or overhead < 1:
+        raise ValueError(
+            "expected seconds and watts not negative and an overhead of at least 1, got "
+            f"{seconds}, {watts} and {overhead}"
+        )
+    return seconds * watts * overhead
+
+
+def kilowatt_hours(joules: float) -> float:
+    """Turn joules into kilowatt-hours."""
+    return joules / JOULES_PER_KILOWATT_HOUR
+
+
+def training_seconds(operations: float, peak: float, share: float) -> float:
+    """Return how long a training run of so many operations takes.
+
+    Parameters
+    ----------
+    operations : float
+        Of the whole run.
+    peak : float
+        Operations a second of all devices together, at most.
+    share : float
+        Of the peak that the run reaches, above 0 and at most 1.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    """
+    if operations < 0 or peak <= 0 or not 0 < share <= 1:
+        raise ValueError(
+            "expected operations not negative, a positive peak and a share above 0 and at most 1, "
+            f"got {operations}, {peak} and {share}"
+        )
+    return operations / (peak * share)
