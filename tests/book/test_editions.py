@@ -9,7 +9,7 @@ from coursepkg.checks.verdict import CHECKERS
 from tools.coverage import INVENTORY
 from tools.editions import code_cells, segments
 from tools.site import html_folder
-from tools.sources import NOTEBOOKS
+from tools.sources import BOOK, NOTEBOOKS
 
 WORD = re.compile(r"\w{4,}")
 TAG = re.compile(r"<[^>]+>")
@@ -37,7 +37,9 @@ def public_outputs(sources, executed):
 def secret_words(sources, executed):
     """Collect the words that stand in a solution to hand in, and nowhere else in the book."""
     public = [*map(elsewhere, sources.values()), public_outputs(sources, executed)]
-    known = " ".join([*public, INVENTORY.read_text(encoding="utf-8")])
+    other = [INVENTORY, BOOK / "references.bib"]
+    known = " ".join([*public, *(path.read_text(encoding="utf-8") for path in other)])
+    known += known.lower()  # as the index of the search writes words
     return set(WORD.findall(" ".join(map(assigned, sources.values())))) - set(WORD.findall(known))
 
 
