@@ -51,7 +51,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 		echo "The course needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is" \
 		"$$($(PYTHON) --version 2>&1). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@echo "Installing the locked environment into .venv (some minutes, about 2.5 GB)."
+	@echo "Installing the locked environment into .venv (some minutes, about 3 GB)."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
 		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check \
