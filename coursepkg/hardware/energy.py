@@ -3,7 +3,7 @@
 JOULES_PER_KILOWATT_HOUR = 3.6e6
 
 
-def energy(seconds: float, watts: float, overhead: float = 1.0) -> float:
+def energy(seconds: float, watts: float) -> float:
     """Return the energy that a computation takes, in joules.
 
     Parameters
@@ -12,9 +12,7 @@ def energy(seconds: float, watts: float, overhead: float = 1.0) -> float:
         How long it ran.
     watts : float
         Power of the machine. A maker's thermal design power is near the power under full load; it
-        is a statement, not a measurement.
-    overhead : float
-        Energy of the whole building for each joule of the machines (power usage effectiveness).
+        is a statement, not a measurement. Cooling and the rest of the building are not in it.
 
     Returns
     -------
@@ -23,14 +21,11 @@ def energy(seconds: float, watts: float, overhead: float = 1.0) -> float:
     Raises
     ------
     ValueError
-        If a number is negative, or the overhead is less than 1.
+        If a number is negative.
     """
-    if seconds < 0 or watts < 0 or overhead < 1:
-        raise ValueError(
-            "expected seconds and watts not negative and an overhead of at least 1, got "
-            f"{seconds}, {watts} and {overhead}"
-        )
-    return seconds * watts * overhead
+    if seconds < 0 or watts < 0:
+        raise ValueError(f"expected seconds and watts not negative, got {seconds} and {watts}")
+    return seconds * watts
 
 
 def kilowatt_hours(joules: float) -> float:

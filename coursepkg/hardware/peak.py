@@ -358,7 +358,6 @@ def default_array_bytes() -> int:
 def device_bandwidth(
     array_bytes: int = 2**28,
     repeats: int = 5,
-    device: str | None = None,
     clock: Clock = time.perf_counter,
 ) -> float:
     """Measure the bandwidth of the memory of the backend's device, in bytes a second.
@@ -372,8 +371,6 @@ def device_bandwidth(
         Of each array; choose it larger than the device's cache.
     repeats : int
         Runs; the fastest counts.
-    device : str, optional
-        None: the backend's default.
     clock : callable
         Returns seconds.
 
@@ -382,7 +379,7 @@ def device_bandwidth(
     float
     """
     count = array_bytes // 4
-    b, c = (backend.tensor(np.full(count, v, "float32"), "float32", device) for v in (1.0, 2.0))
+    b, c = (backend.tensor(np.full(count, v, "float32"), "float32") for v in (1.0, 2.0))
     run = backend.compiled(lambda b, c: b + c)
     return 12 * count / measure(lambda: run(b, c), repeats, 0.0, 2, clock).best
 

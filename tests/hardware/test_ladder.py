@@ -33,6 +33,11 @@ def test_operations_of_the_two_problems():
     assert operations == 2 * 2 * 3 * 3 * 27 * 4
 
 
+def test_slow_rungs_get_smaller_problems():
+    assert [rung.size for rung in ladder.product_rungs(64)][:5] == [4, 8, 16, 64, 64]
+    assert [rung.threads for rung in ladder.product_rungs(64)][:5] == [1, 1, 1, 1, None]
+
+
 def test_a_climb_times_every_rung():
     rungs = ladder.product_rungs(32)
     rows = ladder.climb(rungs, ladder.product_problem, repeats=1)

@@ -65,4 +65,4 @@ def test_records_of_other_machines(tmp_path):
     (tmp_path / "a.json").write_text('{"x": 1}')
     (tmp_path / "note.txt").write_text("no record")
     assert machine.recorded_machines(tmp_path) == {"a": {"x": 1}}
-    assert isinstance(machine.recorded_machines(), dict)
+    assert "amd-epyc-2-cores" in machine.recorded_machines()

@@ -149,6 +149,11 @@ def test_the_real_sum_has_a_bandwidth():
     assert 0 < peak.call_overhead(repeats=1) < 10
 
 
+def test_the_device_s_sum_moves_twelve_bytes_an_entry():
+    ticks = iter(range(100))
+    assert peak.device_bandwidth(4000, repeats=2, clock=lambda: next(ticks)) == 12 * 1000
+
+
 def test_arrays_are_larger_than_every_cache(monkeypatch):
     monkeypatch.setattr(peak, "caches", lambda: {"L1": 2**15, "L3": 2**25})
     size = peak.default_array_bytes()

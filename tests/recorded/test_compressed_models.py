@@ -96,6 +96,10 @@ def test_what_the_page_says_of_time():
     for name in ("int8", "int4", "pruned", "early exit"):
         assert TIMES[name] > 0.8 * base
     assert TIMES["units"] < 0.7 * base
+    one = {name: case["seconds"]["1"][1] for name, case in CASES.items()}
+    for name in ("int8", "int4", "early exit"):
+        assert one[name] > 1.2 * one["float32"]
+    assert TIMES["early exit"] > 1.1 * base
     assert TIMES["rank"] < base
     assert {"student", "distilled"} == set(sorted(TIMES, key=TIMES.get)[:2])
 

@@ -133,6 +133,11 @@ def test_the_fit_minimises_relative_deviations():
     assert latency == pytest.approx(1e-4, rel=0.05)
 
 
+def test_a_fitted_latency_is_never_negative():
+    seconds = [ring_seconds(2, size, 0, 1e9) - 1e-7 for size in (1e3, 1e6, 1e7)]
+    assert fit_latency_and_bandwidth(2, [1e3, 1e6, 1e7], seconds)[0] == 0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

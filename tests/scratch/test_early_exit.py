@@ -139,3 +139,10 @@ def test_exits_by_hand():
 def test_what_does_not_fit_is_refused(function, message):
     with pytest.raises(ValueError, match=message):
         function()
+
+
+def test_an_example_leaves_at_an_entropy_of_exactly_the_limit():
+    logits = [np.zeros((1, 4)), np.ones((1, 4))]
+    limit = entropy(logits[0])[0]
+    assert choose_exits(logits, [limit])[0] == 0
+    assert choose_exits(logits, [np.nextafter(limit, 0)])[0] == 1

@@ -247,3 +247,12 @@ W = np.ones((4, 3))
 def test_what_does_not_fit_is_refused(function, message):
     with pytest.raises(ValueError, match=message):
         function()
+
+
+def test_a_masked_layer_copies_what_it_is_given():
+    weights, bias = np.ones((3, 2)), np.ones(2)
+    layer = MaskedDense(weights, bias, np.ones((3, 2), bool))
+    layer.weights += 1
+    layer.bias += 1
+    assert (weights == 1).all()
+    assert (bias == 1).all()

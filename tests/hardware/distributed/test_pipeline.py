@@ -87,5 +87,8 @@ def test_a_failing_stage_is_reported_and_the_others_end(monkeypatch):
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match=r"cuts between 1 and 6 in rising order, got \[4, 2\]"):
         cut(network(), [4, 2])
+    for cuts in ([2, 2], [0], [7]):
+        with pytest.raises(ValueError, match="in rising order, got"):
+            cut(network(), cuts)
     with pytest.raises(ValueError, match="as many orders as stages"):
         run_pipeline(cut(network(), [2]), gpipe_orders(3, 2), *batch(4), None)
